@@ -85,7 +85,7 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
         weights = b"".join(parts)
         specification = self._specification(description, columns)
         if self._value("fineTune"):
-            outcome = run(replace(specification, parameters=weights), dataset)
+            outcome = run(replace(specification, parameters=weights, part="all layers"), dataset)
             return Outcome(outcome.network, lines + outcome.lines, outcome.finish)
         return Outcome(_native.network_file(specification.network, weights), lines)
 
@@ -103,7 +103,8 @@ class StackedAutoEncoder(Encoder, _generated.StackedAutoEncoder):
             unit = self._value("dataIn01Interval") if number == 0 else self._value("activation") == "sigmoid"
             description = self._described([size, narrow], unit=unit)
             specification = self._specification(description, Columns.of(current, self._stage), column)
-            outcome = run(specification, current)
+            part = f"layer {number + 1} of {len(sizes) - 1}"
+            outcome = run(replace(specification, part=part), current)
             _, parameters = _native.read_network(outcome.network)
             cut = 4 * (size + 1) * narrow
             encoder.append(parameters[:cut])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs._quantization.stage import fetched
-from mmlrs.engine.callers import Owner
+from mmlrs.engine.callers import Owner, errors_of, run_as
 from mmlrs.engine.fields import is_text, is_vector_struct
 from mmlrs.errors import InvalidParamError, MmlrsError, ModelLoadError
 from mmlrs.models import ModelHandle, model_info
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from mmlrs._stage import Stage
     from mmlrs.base import NativeTransformer
 
-__all__ = ["Backbone", "kind_of", "owner", "read", "reader", "run_as"]
+__all__ = ["Backbone", "kind_of", "owner", "read", "reader"]
 
 #: The input of networks that read tokens.
 TOKENS = "input_ids"
@@ -94,19 +93,12 @@ def reader(
     return ONNXModel(**shared, fetchDict={output: tensor or ""}, outputType="vector")
 
 
-def run_as(owner: Owner, stage: NativeTransformer, dataset: Any) -> Any:
-    """Add the columns of a stage. Errors name the owner, those of rows on Spark too."""
-    with _errors_of(owner, stage._stage):
-        stage._owner = owner
-        return stage.transform(dataset)
-
-
 def read(stage: NativeTransformer, owner: Owner, dataset: Any) -> Any:
     """Add the vectors of a stage that `reader` returned. Errors name the owner."""
     [column] = stage._columns("input")
     if not isinstance(dataset, pa.Table) or not is_vector_struct(dataset.schema.field(column).type):
         return run_as(owner, stage, dataset)
-    with _errors_of(owner, stage._stage):
+    with errors_of(owner, stage._stage):
         # On Spark, stages read vectors as lists; in a table these are another type.
         [output] = stage._columns("output")
         lists = f"{output}_read"
@@ -120,15 +112,6 @@ def read(stage: NativeTransformer, owner: Owner, dataset: Any) -> Any:
         except MmlrsError as error:
             raise type(error)(str(error).replace(f"`{lists}`", f"`{column}`")) from error.__cause__
         return made.drop_columns([lists])
-
-
-@contextmanager
-def _errors_of(owner: Owner, inner: str) -> Iterator[None]:
-    """Raise errors of another stage as errors of the owner."""
-    try:
-        yield
-    except MmlrsError as error:
-        raise type(error)(owner.message(str(error), inner)) from error.__cause__
 
 
 def _of_fitting_length(embedder: NativeTransformer) -> NativeTransformer:
@@ -285,7 +268,7 @@ class Backbone:
 
     def _as_own(self, inner: str) -> AbstractContextManager[None]:
         """Raise errors of another stage as errors of the estimator."""
-        return _errors_of(self._owner, inner)
+        return errors_of(self._owner, inner)
 
     @property
     def _owner(self) -> Owner:

@@ -74,7 +74,8 @@ def _of_table(stage: Stage, table: pa.Table, label: str, output: str) -> tuple[p
         if stage._value("handleInvalid") != "skip":
             row = pc.index(missing, True).as_py()
             raise DecodeError(
-                f'{stage._stage}: column `{label}`: row {row}: is null or NaN; handleInvalid="skip" trains without such rows'
+                f"{stage._stage}: column `{label}`, row {row} of the table: is null or NaN; "
+                'handleInvalid="skip" trains without such rows'
             )
         kept = pc.invert(missing)
         table, values = table.filter(kept), values.filter(kept)

@@ -39,7 +39,8 @@ class Runner(Protocol):
     def advance(self, iterations: int, seconds: float | None) -> str:
         """Run so many iterations, or as many as start within so many seconds.
 
-        Return JSON: the `lines` of the history, the reason to `finish` or null, and mean and standard deviation of the `targets`.
+        Return JSON: the `lines` of the history, the reason to `finish` or null, and the `baseline`: the `loss` of the best constant
+        answer, and mean and standard deviation of the `values` of the targets.
         """
 
     def state(self) -> Sequence[Chunk] | None:
@@ -114,11 +115,11 @@ def train(specification: Specification, runner: Runner) -> Outcome:
             seconds = runner.seconds
             if not checked:
                 _check(specification, runner.counts())
-                _warn_of_scale(specification, *training.targets)
+                _warn_of_scale(specification, training.baseline["values"])
                 checked = True
             _show(bar, new)
     outcome = Outcome(runner.network(), training.lines, training.finish)
-    _warn_without_progress(specification, outcome)
+    _warn_of_result(specification, outcome, training.baseline["loss"])
     if checkpoints is not None:
         checkpoints.remove()
     return outcome
@@ -131,8 +132,8 @@ class _Training:
         self._specification, self._runner = specification, runner
         self.lines: list[dict[str, Any]] = []
         self.finish: str | None = None
-        #: Mean and standard deviation of the targets that are numbers.
-        self.targets = (0.0, 0.0)
+        #: The best constant answer: its `loss`, and mean and standard deviation of the `values` of the targets.
+        self.baseline: dict[str, Any] = {"loss": None, "values": []}
         #: The loss of gradient descent is that of the weights before its step: if it is bad, so was the step before.
         self._late = int(json.loads(specification.settings)["solver"] == "gd")
         #: States before the last jobs, with their numbers of iterations.
@@ -151,7 +152,7 @@ class _Training:
         result = json.loads(self._runner.advance(self._specification.iterations, seconds))
         self.lines += result["lines"]
         self.finish = result["finish"]
-        self.targets = result["targets"]
+        self.baseline = result["baseline"]
         if self.finish == "diverged":
             del self.lines[-1]
             self._return(_iterations(self.lines) - self._late)
@@ -173,67 +174,81 @@ class _Training:
                 break
             done -= 1
         if done <= 0:
-            others = "" if spec.parameters is None else ", or other `initialWeights`"
+            others = "" if spec.parameters is None or spec.part else ", or other `initialWeights`"
             raise ExecutionError(
-                f"{spec.stage}: the loss is not a finite number from the first {spec.unit} on; scale the features, or use a smaller "
+                f"{spec.title}: the loss is not a finite number from the first {spec.unit} on; scale the features, or use a smaller "
                 f"`stepSize`{others}"
             )
         self.lines = [line for line in self.lines if line["iteration"] <= done]
         warn(
-            f"{spec.stage}: the loss is not a finite number after {spec.unit} {done}; the model has the weights of that {spec.unit}, "
+            f"{spec.title}: the loss is not a finite number after {spec.unit} {done}; the model has the weights of that {spec.unit}, "
             f"whose loss is {self.lines[-1]['loss']:.6g}. A smaller `stepSize` helps"
         )
 
 
-#: The share by which the loss must get smaller for a training to have learnt something.
-_PROGRESS = 1e-6
+#: A loss at the end, in losses of the best constant answer, that is worse than such an answer, and one that is no better.
+_WORSE, _NO_BETTER = 1.5, 0.999
 
 
-#: The loss at the end, in initial ones, of a training that made its weights worse.
-_WORSE = 2.0
+def _warn_of_result(specification: Specification, outcome: Outcome, constant: float | None) -> None:
+    """Warn if the network is no better than the best answer that is the same for all rows, whose loss is `constant`.
 
-
-def _warn_without_progress(specification: Specification, outcome: Outcome) -> None:
-    """Warn if the loss at the end is far above the initial one, or if L-BFGS found no step, which is rarely a minimum.
-
-    Weights that the user gives may be those of a minimum, from which dropout leads away.
+    A training that has not converged may still be on its way, unless its steps made it far worse; those of L-BFGS never do.
     """
-    if specification.parameters is not None or outcome.finish == "diverged" or len(outcome.lines) < 2:
+    if outcome.finish == "diverged" or not constant:
         return
     settings = json.loads(specification.settings)
-    first, last = (outcome.lines[place]["loss"] for place in (0, -1))
-    # With early stopping, the model has the weights of the best iteration.
-    if last > _WORSE * first and settings["patience"] == 0:
+    # With early stopping, the model is the best one.
+    column = "validation_loss" if settings["patience"] > 0 else "loss"
+    losses = [line[column] for line in outcome.lines]
+    loss = losses[-1] if column == "loss" else min(losses)
+    labels = json.loads(specification.columns)["labels"]
+    answer = "the frequencies of the classes" if labels == "classes" else "the mean"
+    scaled = "labels and features" if labels == "values" else "features"
+    if loss > _WORSE * constant and settings["solver"] != "l-bfgs":
         warn(
-            f"{specification.stage}: the training ended with the loss {last:.6g}, but its first one was {first:.6g}. Use a smaller "
-            "`stepSize`, and scale labels and features to about 1"
+            f"{specification.title}: the training ended with the loss {loss:.6g}, but {answer} as the answer for all rows has "
+            f"{constant:.6g}. Use a smaller `stepSize`, or scale the {scaled} to about 1"
         )
-        return
-    if outcome.finish != "converged" or settings["solver"] != "l-bfgs":
-        return
-    if first - last <= _PROGRESS * abs(first) and first != 0:
+    elif outcome.finish == "converged" and loss >= _NO_BETTER * constant:
         warn(
-            f"{specification.stage}: the training ended with the loss of its initial weights, {first:.6g}: no step makes it smaller by "
-            "more than rounding. Scale labels and features to about 1"
+            f"{specification.title}: the training converged to the loss {loss:.6g}, no better than {answer} as the answer for all rows. "
+            f"Scale the {scaled} to about 1, use a smaller `l2`, or add features that tell more about the rows"
         )
 
 
-#: Standard deviations of labels up to 1 over this and from this on, and means in deviations, that are hard to learn.
+#: Standard deviations of labels, up to 1 over this and from this on, that are hard to learn.
 _SCALE = 1000.0
+#: Largest standard deviation of the values of labels, in smallest ones, with which the loss still counts the smaller ones.
+_APART = 100.0
+#: Means of labels, in standard deviations, from which the rounding to single precision counts.
+_OFFSET = 1e5
 
 
-def _warn_of_scale(specification: Specification, mean: float, deviation: float) -> None:
-    """Warn of labels with which the loss is hardly better than that of their mean, or rounded to it."""
+def _warn_of_scale(specification: Specification, values: list[list[float]]) -> None:
+    """Warn of labels that are hard to learn. `values` has mean and standard deviation of each output."""
     columns = json.loads(specification.columns)
-    if columns["labels"] != "values" or deviation == 0:
+    if columns["labels"] != "values":
         return
-    if 1 / _SCALE < deviation < _SCALE and abs(mean) < _SCALE * deviation:
+    column = f"the labels in column `{columns['label']}`"
+    remedy = "Train on labels of mean 0 and deviation 1, and convert the predictions back"
+    spread = {deviation: number for number, (_, deviation) in enumerate(values) if deviation > 0}
+    if spread and max(spread) >= _APART * min(spread):
+        (small, few), (large, many) = min(spread.items()), max(spread.items())
+        warn(
+            f"{specification.title}: {column} have values whose standard deviations are far apart, {small:.4g} (value {few}) and "
+            f"{large:.4g} (value {many}), so that the loss hardly depends on the smaller ones. {remedy}"
+        )
         return
-    warn(
-        f"{specification.stage}: the labels in column `{columns['label']}` have the mean {mean:.4g} and the standard deviation "
-        f"{deviation:.4g}, with which training is slow or ends early. Train on labels of mean 0 and deviation 1, and convert the "
-        "predictions back"
-    )
+    for number, (mean, deviation) in enumerate(values):
+        if deviation == 0 or (1 / _SCALE < deviation < _SCALE and abs(mean) < _OFFSET * deviation):
+            continue
+        which = f"value {number} of {column} has" if len(values) > 1 else f"{column} have"
+        warn(
+            f"{specification.title}: {which} the mean {mean:.4g} and the standard deviation {deviation:.4g}, with which training is "
+            f"slow or ends early. {remedy}"
+        )
+        return
 
 
 def _is_finite(network: bytes) -> bool:

@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from mmlrs import _native
 from mmlrs._generated import ann as _generated
-from mmlrs.ann._backbone import owner, read, reader, run_as
+from mmlrs.ann._backbone import owner, read, reader
 from mmlrs.ann._estimators import NeuralNetworkClassificationModel
 from mmlrs.ann._trained import HasHistory
+from mmlrs.engine.callers import run_as
 from mmlrs.models import model_info
 
 if TYPE_CHECKING:

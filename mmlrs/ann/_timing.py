@@ -47,7 +47,9 @@ class Times:
     Parameters
     ----------
     rows : int
-        Number of rows whose gradient was computed.
+        Number of rows of the dataset that were read.
+    trained : int
+        Number of these rows whose gradient was computed: those that are not held out or left out.
     one : float
         A gradient of these rows by one worker.
     two : float, optional
@@ -61,6 +63,7 @@ class Times:
     """
 
     rows: int
+    trained: int
     one: float
     two: float | None
     latency: float
@@ -101,12 +104,15 @@ class TimingWork:
         How often each is measured.
     is_tiny : bool
         Whether the rows are replaced by a row for a network of two parameters.
+    first : int, optional
+        The place of the first row in a table, for errors.
     """
 
     specification: Specification
     gradients: int
     sums: int
     is_tiny: bool = False
+    first: int | None = None
 
     def listen(self, host: str) -> int:
         """Open a port for the peers."""
@@ -123,20 +129,24 @@ class TimingWork:
         state: Iterator[bytes] | None,
         threads: int,
     ) -> tuple[State | None, str]:
-        """Measure, and return the seconds of a gradient and of a sum."""
+        """Measure, and return the seconds of a gradient and of a sum, and the number of rows to train on."""
         spec = _tiny(self.specification) if self.is_tiny else self.specification
         trainer = _native.Trainer(spec.stage, spec.network, spec.settings, spec.columns)
         if len(addresses) > 1:
             trainer.connect(self._listener, rank, addresses, token, _SILENCE)
+        first = self.first
         for batch in [_ROW] if self.is_tiny else batches:
             named = batch.schema.names == spec.read
-            trainer.add(batch if named else pa.RecordBatch.from_arrays(batch.columns, names=spec.read))
-        trainer.start(threads, parameters=spec.parameters)
-        return None, json.dumps(trainer.time(self.gradients, self.sums))
+            trainer.add(
+                batch if named else pa.RecordBatch.from_arrays(batch.columns, names=spec.read), first=first
+            )
+            first = None if first is None else first + batch.num_rows
+        rows, _, _ = trainer.start(threads, parameters=spec.parameters)
+        return None, json.dumps([*trainer.time(self.gradients, self.sums), rows])
 
 
-#: Runs the work of all workers; returns the seconds of a gradient and of a sum for each of them.
-Run: TypeAlias = Callable[[TimingWork], list[tuple[float, float]]]
+#: Runs the work of all workers; returns the seconds of a gradient and of a sum, and the number of rows, for each of them.
+Run: TypeAlias = Callable[[TimingWork], list[tuple[float, float, int]]]
 
 
 class Place(Protocol):
@@ -159,16 +169,16 @@ def measured(
 ) -> Times:
     """Measure in a place, or the sums apart from it if it has no room for two workers."""
     with place.workers(1) as run:
-        [(one, _)] = run(TimingWork(specification, repeats, 1))
+        [(one, _, trained)] = run(TimingWork(specification, repeats, 1))
     with (apart or place).workers(2) as run:
         both = run(TimingWork(specification, repeats, repeats))
         tiny = run(TimingWork(_tiny(specification), 1, 4 * repeats, is_tiny=True))
-    two, reduce = (max(seconds) for seconds in zip(*both, strict=True))
+    two, reduce = (max(seconds) for seconds in list(zip(*both, strict=True))[:2])
     size = 4 * json.loads(_native.network_info(specification.network))["parameters"]
     place.collect(size)  # the first one is slower
     idle, collect = (statistics.median(place.collect(n) for _ in range(repeats)) for n in (0, size))
-    latency = max(seconds for _, seconds in tiny)
-    return Times(rows, one, None if apart else two, latency, reduce, idle, collect, notes)
+    latency = max(seconds for _, seconds, _ in tiny)
+    return Times(rows, trained, one, None if apart else two, latency, reduce, idle, collect, notes)
 
 
 @dataclass(frozen=True)
@@ -182,18 +192,18 @@ class Process:
     @contextmanager
     def workers(self, count: int) -> Iterator[Run]:
         """Return what runs the work of so many workers."""
+        size = -(-self.table.num_rows // count)
 
-        def run(work: TimingWork) -> list[tuple[float, float]]:
-            works = [replace(work) for _ in range(count)]
+        def run(work: TimingWork) -> list[tuple[float, float, int]]:
+            works = [replace(work, first=rank * size) for rank in range(count)]
             addresses = [f"{_HOST}:{one.listen(_HOST)}" for one in works]
             token = secrets.token_bytes(32)
-            size = -(-self.table.num_rows // count)
 
-            def one(rank: int) -> tuple[float, float]:
+            def one(rank: int) -> tuple[float, float, int]:
                 part = batches_read(self.specification, self.table.slice(rank * size, size))
                 _, report = works[rank].run(part, rank, addresses, token, -1, None, self.threads)
-                gradient, total = json.loads(report)
-                return gradient, total
+                gradient, total, rows = json.loads(report)
+                return gradient, total, rows
 
             with ThreadPoolExecutor(count) as pool:
                 return list(pool.map(one, range(count)))

@@ -52,7 +52,7 @@ class _Cluster:
     def workers(self, count: int) -> Iterator[Run]:
         """Return what runs the work of so many workers."""
         with Chain(self.df, self.columns, count, owner=FUNCTION) as chain:
-            yield lambda work: [(gradient, total) for gradient, total in chain.run(work)[1]]
+            yield lambda work: [tuple(report) for report in chain.run(work)[1]]
 
     def collect(self, size: int) -> float:
         """Return the seconds of a job that collects so many bytes from each of two tasks."""

@@ -104,13 +104,13 @@ class WorkerEstimate:
     Parameters
     ----------
     rows, parameters : int
-        Number of rows of the dataset, and of weights of the network.
+        Number of rows to train on, and of weights of the network.
     reduce : WorkerTimes
         For workers that sum gradients among themselves over TCP, as the estimators of `mmlrs.ann` do.
     collect : WorkerTimes
         For workers whose gradients the driver collects.
     gradient, serial : float
-        Seconds of one worker's gradient of all rows (t_c), and those of them that more workers do not shorten (s).
+        Seconds of one worker's gradient of all rows (t_c), and those that more workers do not shorten (s).
     latency, transfer : float
         Seconds of each sum for each other worker (a), and those that depend on the size of the network, for two workers (b).
     collect_latency, collect_transfer : float
@@ -118,7 +118,7 @@ class WorkerEstimate:
     sums : dict of int to float
         Number of sums in a pass, by the number of workers.
     measured : dict of int to float
-        Seconds of a pass that were measured, by the number of workers. The model is fitted to them.
+        Seconds of a pass that were measured, by the number of workers.
     notes : tuple of str
         What was measured, and what was concluded from it.
     """
@@ -212,8 +212,8 @@ def estimate_workers(
     t(n) = g(n) + k (a (n - 1) + b 2 (n - 1) / n): each worker exchanges messages with n - 1 others, and sends and receives that share
     of the gradient. If the driver collects the gradients, t(n) = g(n) + k (a + c n). The number k of sums in a pass is 1 for the
     solvers "l-bfgs" and "gd", and the number of batches or rounds for others. In g(n), n is at most the number of rows that are
-    shared: those of the dataset, or of a batch. a, b, c, t_c and s are measured: t_c with one worker, the rest with two, so that t(1)
-    and t(2) are what was measured.
+    shared: those to train on, or those of a batch. a, b, c, t_c and s are measured: t_c with one worker, the rest with two. So t(1)
+    is what was measured, and so is t(2), unless two workers took less than half of the time of one: then s is 0.
 
     The updates of the weights are not counted, nor is the way of the weights from the driver back to the workers. Workers on
     one machine share its memory and caches, so that a cluster of several machines can be faster or, if its network is slow,
@@ -303,7 +303,8 @@ def _sums_of(settings: dict[str, Any], rows: int, workers: int) -> float:
     if settings["solver"] in FULL_BATCH:
         return 1.0
     batch, local = settings["batch_size"], settings["local_steps"]
-    return math.ceil(rows / (batch * workers)) / local if local else float(math.ceil(rows / batch))
+    steps = math.ceil(rows / (batch * workers if local else batch))
+    return float(math.ceil(steps / local) if local else steps)
 
 
 def _shared(settings: dict[str, Any], rows: int) -> int:
@@ -316,18 +317,19 @@ def _shared(settings: dict[str, Any], rows: int) -> int:
 def _estimate(
     specification: Specification, times: Times, rows: int, counts: tuple[int, ...]
 ) -> WorkerEstimate:
-    """Return the model of the measured times."""
+    """Return the model of the measured times for a dataset of so many rows."""
     scale = rows / max(1, times.rows)
-    gradient, latency, collect_latency = times.one * scale, times.latency, times.idle
+    rows = round(times.trained * scale)
+    gradient, collect_latency = times.one * scale, times.idle
     # Noise may make the difference of two short times negative.
-    transfer = max(0.0, times.reduce - latency)
+    latency = min(times.latency, times.reduce)
+    transfer = times.reduce - latency
     collect_transfer = max(0.0, times.collect - collect_latency) / 2
     settings = json.loads(specification.settings)
     shared = _shared(settings, rows)
-    # From g(2) = s + (t_c - s) / 2. Two workers may take less than half the time, by noise or because their rows fit the caches.
-    serial = (
-        0.0 if times.two is None or shared < 2 else min(gradient, max(0.0, 2 * times.two * scale - gradient))
-    )
+    # From g(2) = s + (t_c - s) / 2.
+    both = None if times.two is None or shared < 2 else times.two * scale
+    serial = 0.0 if both is None else max(0.0, 2 * both - gradient)
     sums = {n: _sums_of(settings, rows, n) for n in counts}
     reduce, collect = [], []
     for n, k in sums.items():
@@ -335,16 +337,21 @@ def _estimate(
         reduce.append(own + k * (latency * (n - 1) + transfer * 2 * (n - 1) / n))
         collect.append(own + k * (collect_latency + collect_transfer * n))
     measured = {1: gradient}
-    if times.two is not None:
-        measured[2] = times.two * scale + _sums_of(settings, rows, 2) * times.reduce
-    sample = "" if scale == 1 else f" (gradients on {counted(times.rows, 'row')} of them, times {scale:.3g})"
+    if both is not None:
+        measured[2] = both + _sums_of(settings, rows, 2) * times.reduce
+    sample = "" if scale == 1 else f", gradients on {times.trained:,} of them"
     notes = [
-        f"measured on {counted(rows, 'row')}{sample} with at most two workers, all else is the model; {times.notes[0]}",
+        f"one and two workers were measured on {counted(rows, 'row')}{sample}; more workers follow from the model; {times.notes[0]}",
         *times.notes[1:],
     ]
+    if both is not None and 2 * both < gradient:
+        notes.append(
+            "two workers took less than half of the time of one, by noise or because their rows fit the caches; the model takes half"
+        )
     if counts[-1] > shared:
-        what = counted(shared, "row") + ("" if shared == rows else " of a batch (param `batchSize`)")
-        notes.append(f"with more workers than the {what}, some have nothing to do")
+        where = f"there {'is' if shared == 1 else 'are'} {counted(shared, 'row')}"
+        batch = "" if shared == rows else " in a batch (param `batchSize`)"
+        notes.append(f"workers without rows do not help: {where}{batch}")
     return WorkerEstimate(
         rows=rows,
         parameters=json.loads(_native.network_info(specification.network))["parameters"],

@@ -26,6 +26,7 @@ __all__ = ["assemble_in_jvm"]
 
 _ROW = "__mmlrs_row__"
 _NAN = "double('NaN')"
+_NULL = '`: is null or NaN; handleInvalid="skip" drops such rows'
 _NOT_A_NUMBER = "__mmlrs_no_number__"
 _FIELD, _ATTRIBUTE = "org/apache/spark/sql/types/StructField", "org/apache/spark/ml/attribute/Attribute"
 
@@ -81,7 +82,7 @@ def _message(stage: NativeTransformer, names: list[str], row: str) -> str:
         f"element_at(array({', '.join(map(literal, names))}), CAST(array_position({texts}, 'NaN') AS INT))"
     )
     start = named(DecodeError, f"{stage._stage}: column `")
-    return f"concat({literal(start)}, {column}, '`: is null or NaN')"
+    return f"concat({literal(start)}, {column}, {literal(_NULL)})"
 
 
 # -- schema and attributes: they stay in the JVM on classic Spark, because nominal columns may have millions of levels -----

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Caller", "Owner"]
+from mmlrs.errors import MmlrsError
+
+if TYPE_CHECKING:
+    from mmlrs.base import NativeTransformer
+
+__all__ = ["Caller", "Owner", "errors_of", "run_as"]
 
 #: The remedy in errors of kernels. It is that of a stage: a function returns a value for every row.
 _OF_STAGES = 'handleInvalid="skip" drops such rows'
@@ -62,3 +70,19 @@ class Owner:
         for theirs, own in self.words:
             text = text.replace(theirs, own)
         return f"{self.name}: {text}"
+
+
+@contextmanager
+def errors_of(owner: Owner, inner: str) -> Iterator[None]:
+    """Raise errors of the stage `inner` as errors of the owner."""
+    try:
+        yield
+    except MmlrsError as error:
+        raise type(error)(owner.message(str(error), inner)) from error.__cause__
+
+
+def run_as(owner: Owner, stage: NativeTransformer, dataset: Any) -> Any:
+    """Add the columns of a stage. Errors name the owner, those of rows on Spark too."""
+    with errors_of(owner, stage._stage):
+        stage._owner = owner
+        return stage.transform(dataset)

@@ -16,6 +16,8 @@ _RAISED = re.compile(
     r"^(?:[A-Za-z_]\w*\.)*(?:([A-Z]\w*): (.*)|([A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)))$"
 )
 _TRACE = "Traceback (most recent call last):"
+#: Where a traceback begins; a value in a message may have the same words elsewhere.
+_START = re.compile(rf"^(?:.*PythonException: )?{re.escape(_TRACE)}$", re.MULTILINE)
 #: The beginning of a JVM stack trace, or of what Spark adds to a message.
 _JVM = re.compile(r"^\s*(at [\w.$]+\(|JVM stacktrace:|SQLSTATE: |\.\.\. \d+ more|Driver stacktrace:)")
 
@@ -29,8 +31,9 @@ _ADDED = re.compile(r" SQLSTATE: \w+\s*$")
 def cause_of(error: BaseException | None) -> str:
     """Return the class and message of an error without stack traces. For an error in a Python worker, use the worker's error."""
     text = str(error)
-    if _TRACE in text:
-        raised = _raised(text[text.rindex(_TRACE) :].splitlines()[1:])
+    traces = list(_START.finditer(text))
+    if traces:
+        raised = _raised(text[traces[-1].end() :].splitlines()[1:])
         if raised is not None:
             return raised
     lines = []
@@ -69,7 +72,7 @@ def carried(error: BaseException) -> MmlrsError | None:
     if not type(error).__module__.startswith(("pyspark.", "py4j.")):
         return None
     text = str(error)
-    if _TRACE in text:
+    if _START.search(text):
         name, _, message = cause_of(error).partition(": ")
         if f"{MmlrsError.__module__}.{name}: " not in text:
             return None

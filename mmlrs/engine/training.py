@@ -36,6 +36,8 @@ class Specification:
         The folder of the checkpoints on the driver.
     size : int
         Number of parameters of the network.
+    part : str
+        Which part of the estimator's work this is, for messages; empty if it is all.
     """
 
     stage: str
@@ -45,6 +47,12 @@ class Specification:
     parameters: bytes | None = None
     checkpoints: str | None = None
     size: int = 0
+    part: str = ""
+
+    @property
+    def title(self) -> str:
+        """What messages about the whole training begin with."""
+        return f"{self.stage}: {self.part}" if self.part else self.stage
 
     @property
     def read(self) -> list[str]:
@@ -111,7 +119,9 @@ class TrainingWork:
             threads, state=state, root=root, parameters=spec.parameters if root < 0 else None
         )
         result = json.loads(trainer.run(self.iterations, self.seconds))
-        report = {**result, "rows": rows, "held_out": held_out, "skipped": skipped}
+        report = {"rows": rows, "held_out": held_out, "skipped": skipped}
+        if rank == 0:
+            report |= result
         return _state_of(trainer) if rank == 0 else None, json.dumps(report)
 
     def _read(self, trainer: _native.Trainer, batches: Iterator[pa.RecordBatch]) -> None:

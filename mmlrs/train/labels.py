@@ -112,10 +112,12 @@ def number_label(stage: Stage, df: DataFrame, name: str, output: str) -> Any:
 def class_labels(stage: Stage, df: DataFrame, name: str, output: str) -> tuple[Any, list[Any]]:
     """Return a function that adds class numbers to a DataFrame, and the labels in the order of the numbers."""
     from mmlrs.engine import spark
+    from mmlrs.engine.callers import Owner, run_as
     from mmlrs.featurize import ValueIndexer, ValueIndexerModel
 
     check_classes(stage, df, name)
     raw = f"{output}_value"
+    words: tuple[tuple[str, str], ...] = ((f"column `{raw}`", f"column `{name}`"),)
 
     def checked(frame: DataFrame) -> Any:
         return checked_label(stage, frame, name, plain_label(frame, name), raw)
@@ -142,19 +144,18 @@ def class_labels(stage: Stage, df: DataFrame, name: str, output: str) -> tuple[A
         kind: Literal["double"] | None = "double" if floating else None
         if kind == "double" and all(isinstance(v, int | float) for v in labels):
             labels = [float(v) for v in labels]
-        indexer = ValueIndexerModel(inputCol=raw, outputCol=output, levels=labels, dataType=kind)
+        policy: Literal["skip", "error"] = "skip" if stage._value("handleInvalid") == "skip" else "error"
+        indexer = ValueIndexerModel(
+            inputCol=raw, outputCol=output, levels=labels, dataType=kind, handleInvalid=policy
+        )
+        words = (*words, ("is not one of the levels", "is not in param `labels`"))
     if len(labels) < 2:
         raise DecodeError(
             f"{stage._stage}: column `{name}`: has only one class, {labels[0]!r}; a classifier needs at least two classes"
         )
 
     def index(frame: DataFrame) -> Any:
-        try:
-            indexed = indexer.transform(checked(frame))
-        except SchemaMismatchError as error:
-            raise SchemaMismatchError(
-                f"{stage._stage}: column `{name}`: {str(error).rpartition('`: ')[2]}"
-            ) from None
+        indexed = run_as(Owner(stage._stage, words), indexer, checked(frame))
         lineage = {n: e for n, e in spark.lineage_of(frame).items() if n in frame.columns}
         return spark.with_lineage(indexed.drop(raw), lineage)
 

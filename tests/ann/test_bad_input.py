@@ -11,7 +11,12 @@ import pytest
 from pyspark.sql.types import DoubleType, StructField, StructType
 from trainings import classes, frame, is_same, network
 
-from mmlrs.ann import MultilayerPerceptronClassificationModel, MultilayerPerceptronRegressor
+from mmlrs.ann import (
+    AutoEncoder,
+    MultilayerPerceptronClassificationModel,
+    MultilayerPerceptronRegressor,
+    StackedAutoEncoder,
+)
 from mmlrs.errors import (
     DecodeError,
     ExecutionError,
@@ -266,22 +271,110 @@ def test_the_model_skips_the_rows_that_its_training_skipped():
     assert network(maxIter=2).fit(classes()).getHandleInvalid() == "error"
 
 
+def warned(stage, table: pa.Table):
+    """The model that a stage fits, and the texts of its warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = stage.fit(table)
+    return model, [str(warning.message) for warning in caught]
+
+
 @pytest.mark.parametrize(
-    ("scale", "mean", "warns"), [(1.0, 0.0, False), (1.0, 1e5, True), (1e4, 0.0, True), (1e-5, 0.0, True)]
+    ("scale", "mean", "warns"),
+    [(1.0, 0.0, False), (1.0, 2e4, False), (1.0, 1e6, True), (1e4, 0.0, True), (1e-5, 0.0, True)],
 )
 def test_labels_that_are_hard_to_learn_are_a_warning(scale, mean, warns):
     table = classes()
     labels = pa.array(scale * np.array(table["features"].to_pylist())[:, 0] + mean)
     learner = MultilayerPerceptronRegressor(layers=[3, 1], maxIter=2)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        learner.fit(table.set_column(1, "label", labels))
-    found = [str(warning.message) for warning in caught if "standard deviation" in str(warning.message)]
-    assert len(found) == warns
+    _, told = warned(learner, table.set_column(1, "label", labels))
+    assert len(told) == warns, told
     if warns:
-        assert found[0].startswith(
+        assert told[0].startswith(
             "MultilayerPerceptronRegressor: the labels in column `label` have the mean "
         )
+
+
+@pytest.mark.parametrize(
+    ("factors", "told"),
+    [
+        ((1.0, 1.0), None),
+        (
+            (1.0, 500.0),
+            r"column `label` have values whose standard deviations are far apart, \S+ \(value 0\) and \S+ \(value 1\)",
+        ),
+        ((2e4, 3e4), r"value 0 of the labels in column `label` has the mean \S+ and the standard deviation"),
+    ],
+)
+def test_each_value_of_a_label_is_judged_alone(factors, told):
+    table = classes()
+    labels = np.array(table["features"].to_pylist())[:, :2] * factors
+    learner = MultilayerPerceptronRegressor(layers=[3, 2], maxIter=2)
+    _, found = warned(learner, table.set_column(1, "label", pa.array(labels.tolist())))
+    assert len(found) == (told is not None), found
+    assert told is None or re.search(told, found[0])
+
+
+@pytest.mark.parametrize("solver", ["l-bfgs", "adam"])
+def test_a_regressor_begins_with_the_mean_of_the_labels(solver):
+    table = classes()
+    years = 2000 + 5 * np.array(table["features"].to_pylist())[:, 0]
+    rows = table.set_column(1, "label", pa.array(years))
+    learner = MultilayerPerceptronRegressor(
+        layers=[3, 8, 1], solver=solver, stepSize=0.02, epochs=100, batchSize=16, seed=1
+    )
+    model, told = warned(learner, rows)
+    assert not told
+    predicted = model.transform(rows)["prediction"].to_numpy()
+    assert np.mean((predicted - years) ** 2) < 0.1 * np.var(years)
+
+
+WORSE = {
+    "small steps": ({"solver": "adam"}, False),
+    "large steps of descent": ({"solver": "gd", "stepSize": 3000.0, "maxIter": 9}, True),
+    "large steps over batches": ({"solver": "adam", "stepSize": 100.0}, True),
+    "large steps and early stopping": (
+        {"solver": "adam", "stepSize": 1e3, "validationFraction": 0.2, "earlyStopping": 5},
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WORSE)
+def test_a_network_that_is_worse_than_a_constant_answer_is_a_warning(what):
+    settings, warns = WORSE[what]
+    _, told = warned(network(batchSize=16, activation="relu", **settings), classes())
+    assert len(told) == warns, told
+    for text in told:
+        assert re.match(
+            r"MultilayerPerceptronClassifier: the training ended with the loss \S+, but the frequencies of the classes as the answer "
+            r"for all rows has 0\.6\d+\. Use a smaller `stepSize`, or scale the features to about 1",
+            text,
+        )
+
+
+def test_a_training_that_converges_to_a_constant_answer_is_a_warning():
+    same = classes().set_column(0, "features", pa.array([[1.0, 1.0, 1.0]] * 120))
+    _, [told] = warned(network(tol=1e-6), same)
+    assert (
+        "no better than the frequencies of the classes as the answer for all rows. Scale the features" in told
+    )
+    coder = AutoEncoder(inputCol="features", outputCol="code", layers=[3, 1], l2=100.0)
+    _, [told] = warned(coder, classes())
+    assert told.startswith("AutoEncoder: the training converged to the loss")
+    assert (
+        "no better than the mean as the answer for all rows. Scale the features to about 1, use a smaller `l2`"
+        in told
+    )
+
+
+def test_the_layer_of_a_stacked_autoencoder_is_named():
+    coder = StackedAutoEncoder(
+        inputCol="features", outputCol="code", layers=[3, 2, 1], solver="sgd", stepSize=1e37, batchSize=16
+    )
+    message = r"^StackedAutoEncoder: layer 1 of 2: the loss is not a finite number from the first epoch on; .* smaller `stepSize`$"
+    with pytest.raises(ExecutionError, match=message):
+        coder.fit(classes())
 
 
 def test_a_label_beyond_single_precision_is_shown_without_hundreds_of_digits():
@@ -290,24 +383,6 @@ def test_a_label_beyond_single_precision_is_shown_without_hundreds_of_digits():
     )
     with pytest.raises(DecodeError, match=message):
         MultilayerPerceptronRegressor(layers=[3, 1]).fit(labels([1.0, 1e300, *[0.0] * 118]))
-
-
-@pytest.mark.parametrize(("step", "stopping", "warns"), [(0.01, 0, False), (5.0, 0, True), (5.0, 300, False)])
-def test_a_training_that_makes_its_weights_worse_says_so(step, stopping, warns):
-    held = {"validationFraction": 0.2, "earlyStopping": stopping} if stopping else {}
-    learner = MultilayerPerceptronRegressor(layers=[3, 1], solver="gd", stepSize=step, maxIter=5, **held)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        history = learner.fit(classes()).history
-    found = [str(warning.message) for warning in caught]
-    first, *_, last = history["loss"].to_pylist()
-    assert (last > 2 * first) == (step > 1)
-    assert len(found) == warns, found
-    if warns:
-        told = (
-            f"the training ended with the loss {last:.6g}, but its first one was {first:.6g}. Use a smaller"
-        )
-        assert found[0].startswith(f"MultilayerPerceptronRegressor: {told}")
 
 
 def test_a_network_of_a_newer_version_is_an_error_wherever_it_is_used():

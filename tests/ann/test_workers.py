@@ -53,7 +53,17 @@ def modelled(times: Times, rows: int, workers=(1, 2, 4, 8), **settings) -> Worke
     return _estimate(specification_of(**settings), times, rows, workers)
 
 
-KNOWN = Times(rows=1000, one=8.0, two=4.5, latency=0.5, reduce=1.5, idle=0.25, collect=2.25, notes=("here",))
+KNOWN = Times(
+    rows=1000,
+    trained=1000,
+    one=8.0,
+    two=4.5,
+    latency=0.5,
+    reduce=1.5,
+    idle=0.25,
+    collect=2.25,
+    notes=("here",),
+)
 
 
 def test_the_model_is_that_of_the_formula():
@@ -72,23 +82,39 @@ def test_the_model_is_that_of_the_formula():
 def test_the_model_repeats_what_one_and_two_workers_measured(two):
     estimate = modelled(replace(KNOWN, two=two), 1000)
     assert estimate.measured == {1: 8.0, 2: two + 1.5}
-    fitted = min(8.0, max(4.0, two))  # two workers neither halve the work twice nor add to it
-    assert estimate.reduce.seconds[:2] == pytest.approx([8.0, fitted + 1.5])
+    assert estimate.reduce.seconds[:2] == pytest.approx([8.0, max(4.0, two) + 1.5])
+    assert ("the model takes half" in repr(estimate)) == (two < 4)
+
+
+def test_a_batch_of_one_row_is_not_shared():
+    estimate = modelled(KNOWN, 1000, solver="adam", batch_size=1)
+    assert estimate.measured == {1: 8.0}
+    assert estimate.reduce.seconds[1] == 8.0 + 1000 * 1.5
+    assert "there is 1 row in a batch (param `batchSize`)" in repr(estimate)
+
+
+def test_only_rows_that_train_are_counted():
+    estimate = modelled(replace(KNOWN, trained=300), 4000, solver="adam")
+    assert estimate.rows == 1200
+    assert estimate.sums == {1: 0.0, 2: 12.0, 4: 12.0, 8: 12.0}
+    assert estimate.gradient == 32.0
+    assert "measured on 1,200 rows, gradients on 300 of them;" in repr(estimate)
+    assert estimate_workers(classifier(validationFraction=0.5), rows_of(), [1], repeats=1).rows < 200
 
 
 @pytest.mark.parametrize(
     ("settings", "rows", "shared"), [({}, 3, 3), ({"solver": "adam"}, 1000, 100), ({"solver": "adam"}, 3, 3)]
 )
 def test_workers_without_rows_do_not_help(settings, rows, shared):
-    times = replace(KNOWN, rows=rows, two=None)
+    times = replace(KNOWN, rows=rows, trained=rows, two=None)
     estimate = modelled(times, rows, (1, shared, 2 * shared), **settings)
     own = [
         seconds - k * (0.5 * (n - 1) + 2 * (n - 1) / n)
         for seconds, (n, k) in zip(estimate.reduce.seconds, estimate.sums.items(), strict=True)
     ]
     assert own == pytest.approx([8.0, 8 / shared, 8 / shared])
-    assert f"more workers than the {shared} rows" in repr(estimate)
-    assert "nothing to do" not in repr(modelled(times, rows, (1, shared), **settings))
+    assert f"workers without rows do not help: there are {shared} rows" in repr(estimate)
+    assert "do not help" not in repr(modelled(times, rows, (1, shared), **settings))
 
 
 def test_numbers_that_are_all_slower_than_one_worker_are_told():
@@ -111,8 +137,7 @@ def test_the_best_number_is_the_smallest_one_within_a_tenth():
 def test_gradients_of_a_part_of_the_rows_count_in_proportion():
     assert modelled(KNOWN, 4000).gradient == 32.0
     assert modelled(KNOWN, 4000).measured == {1: 32.0, 2: 4 * 4.5 + 1.5}
-    assert "gradients on 1,000 rows of them, times 4" in repr(modelled(KNOWN, 4000))
-    assert modelled(Times(10, 1.0, None, 0.1, 0.2, 0.0, 0.0, ("apart",)), 10).measured == {1: 1.0}
+    assert modelled(Times(10, 10, 1.0, None, 0.1, 0.2, 0.0, 0.0, ("apart",)), 10).measured == {1: 1.0}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +146,8 @@ def test_gradients_of_a_part_of_the_rows_count_in_proportion():
         ({}, [0, 1, 1, 1]),
         ({"solver": "gd"}, [0, 1, 1, 1]),
         ({"solver": "adam"}, [0, 10, 10, 10]),
-        ({"solver": "adam", "local_steps": 5}, [0, 1, 3 / 5, 2 / 5]),
+        ({"solver": "adam", "local_steps": 2}, [0, 3, 2, 1]),
+        ({"solver": "adam", "local_steps": 5}, [0, 1, 1, 1]),
     ],
 )
 def test_a_pass_has_as_many_sums_as_batches_or_rounds(settings, sums):
@@ -129,8 +155,8 @@ def test_a_pass_has_as_many_sums_as_batches_or_rounds(settings, sums):
 
 
 def test_a_difference_that_is_noise_counts_as_nothing():
-    estimate = modelled(Times(10, 1.0, 0.5, 0.3, 0.2, 0.4, 0.1, ("here",)), 10)
-    assert (estimate.transfer, estimate.collect_transfer) == (0.0, 0.0)
+    estimate = modelled(Times(10, 10, 1.0, 0.5, 0.3, 0.2, 0.4, 0.1, ("here",)), 10)
+    assert (estimate.latency, estimate.transfer, estimate.collect_transfer) == (0.2, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -152,14 +178,14 @@ def test_every_time_is_measured_on_a_table(estimator):
     assert table.num_rows == 3
     assert table["speed_up"][0].as_py() == table["efficiency"][0].as_py() == 1.0
     text = repr(estimate)
-    assert text.startswith(f"WorkerEstimate of 300 rows and {estimate.parameters} weights")
+    assert text.startswith(f"WorkerEstimate of {estimate.rows} rows and {estimate.parameters} weights")
     assert "threads of this process" in text
 
 
 class FakePlace:
     """Workers with known times, and what they were asked to do."""
 
-    def __init__(self, seconds: list[tuple[float, float]]) -> None:
+    def __init__(self, seconds: list[tuple[float, float, int]]) -> None:
         self.seconds, self.asked = seconds, []
 
     def workers(self, count):
@@ -171,7 +197,7 @@ class FakePlace:
 
 
 def test_the_slower_of_two_workers_counts_and_the_larger_gradient_is_collected():
-    place = FakePlace([(3.0, 0.25), (4.0, 0.5)])
+    place = FakePlace([(3.0, 0.25, 5), (4.0, 0.5, 5)])
     times = measured(place, None, specification_of(), 10, 2, ("here",))
     assert (times.one, times.two, times.latency, times.reduce) == (3.0, 4.0, 0.5, 0.5)
     assert (times.idle, times.collect) == (1.0, 1.0 + 4 * 21)
@@ -179,7 +205,7 @@ def test_the_slower_of_two_workers_counts_and_the_larger_gradient_is_collected()
 
 
 def test_a_cluster_with_one_slot_measures_the_sums_elsewhere():
-    place, apart = FakePlace([(3.0, 0.0)]), FakePlace([(7.0, 0.25), (8.0, 0.5)])
+    place, apart = FakePlace([(3.0, 0.0, 9)]), FakePlace([(7.0, 0.25, 1), (8.0, 0.5, 1)])
     times = measured(place, apart, specification_of(), 10, 2, ("apart",))
     assert (times.one, times.two, times.reduce) == (3.0, None, 0.5)
     assert (place.asked, apart.asked) == ([1], [2])
@@ -218,7 +244,7 @@ def test_every_time_is_measured_on_spark(spark):
         ({"repeats": "two"}, InvalidParamError, "estimate_workers: param `repeats`"),
         ({"dataset": [1]}, SchemaMismatchError, "estimate_workers: cannot measure on a list"),
         ({"dataset": pa.table({"x": [1]})}, ColumnNotFoundError, "MultilayerPerceptronClassifier: "),
-        ({"dataset": pa.table({"features": [[math.nan] * 6], "label": [1]})}, DecodeError, "column `features`"),
+        ({"dataset": pa.table({"features": [[0.0] * 6, [math.nan] * 6], "label": [1, 1]})}, DecodeError, "column `features`, row 1 of the table"),
         ({"estimator": classifier(solver="symsgd")}, InvalidParamError, 'estimate_workers: solver="symsgd" is not estimated'),
         ({"estimator": classifier(solver="gd", localSteps=2)}, InvalidParamError, "param `localSteps` needs batches"),
     ],

@@ -41,13 +41,15 @@ def test_a_cause_has_all_lines_but_those_of_the_jvm():
         f"Job aborted:{WORKER}{JVM}",
         f"[USER_RAISED_EXCEPTION] {named(DecodeError, TOLD)} SQLSTATE: P0001",
         f"Job aborted: java.lang.RuntimeException: {named(DecodeError, TOLD)}{JVM}",
+        f"Lost task: org.apache.spark.api.python.PythonException: {WORKER.partition('below.')[2].strip()}{JVM}",
     ],
-    ids=["worker", "raise-error", "oldest-spark"],
+    ids=["worker", "raise-error", "oldest-spark", "jvm"],
 )
-def test_an_error_of_mmlrs_is_found_in_that_of_spark(text):
-    own = carried(of_spark(text))
+@pytest.mark.parametrize("value", ["a: b", "Traceback (most recent call last):", "SQLSTATE: 1"])
+def test_an_error_of_mmlrs_is_found_in_that_of_spark(text, value):
+    own = carried(of_spark(text.replace("a: b", value)))
     assert type(own) is DecodeError
-    assert str(own) == TOLD
+    assert str(own) == TOLD.replace("a: b", value)
     with pytest.raises(DecodeError) as raised, with_own_errors():
         raise of_spark(text)
     assert raised.value.__suppress_context__

@@ -15,7 +15,7 @@ from mmlrs.automl import (
     HyperparamBuilder,
     TuneHyperparameters,
 )
-from mmlrs.errors import DecodeError, InvalidParamError, SchemaMismatchError
+from mmlrs.errors import DecodeError, ExecutionError, InvalidParamError, SchemaMismatchError
 from mmlrs.featurize import IndexToValue
 from mmlrs.train import ComputeModelStatistics, TrainClassifier, TrainedClassifierModel, TrainRegressor
 
@@ -417,7 +417,9 @@ def test_a_level_or_a_class_that_a_fold_lacks_does_not_fail_a_search(spark):
     table = search().fit(data).getAllModelMetrics()
     assert table["error"].null_count == 2
     assert all(len(folds) == 2 for folds in table["folds"].to_pylist())
-    with pytest.raises(DecodeError, match=r'^FeaturizeModel: column `job`.*the value "unicorn"'):
+    with pytest.raises(
+        ExecutionError, match=r'DecodeError: FeaturizeModel: column `job`.*the value "unicorn"'
+    ):
         search(unseenCategories="error").fit(data)
 
 

@@ -131,6 +131,13 @@ impl Chain {
         self.places.iter().map(|place| (place.input, place.output, place.parameters.clone()))
     }
 
+    /// The biases of the last layer; empty if it has none.
+    pub fn output_biases(&self) -> Range<usize> {
+        let Some(last) = self.places.last() else { return 0..0 };
+        let (biases, start) = (last.layer.biases(last.input), last.parameters.start);
+        start + biases.start..start + biases.end
+    }
+
     /// What the layers compute, in order.
     pub fn forms(&self) -> impl Iterator<Item = Form> {
         self.places.iter().map(|place| place.layer.form())

@@ -90,6 +90,11 @@ pub trait Layer: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The parameters that are added to the values of the output, one to each. None by default.
+    fn biases(&self, _input: Shape) -> Range<usize> {
+        0..0
+    }
+
     /// Number of values that the layer keeps from the forward to the backward pass, besides its input and output.
     fn memory(&self, _input: Shape) -> Amount {
         Amount::default()

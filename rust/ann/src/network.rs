@@ -104,6 +104,14 @@ impl Network {
         parameters
     }
 
+    /// Begins with an answer for all rows: the biases of the last layer become these values, if it has one for each.
+    pub fn set_answer(&self, values: &[f32], parameters: &mut [f32]) {
+        let biases = self.chain.output_biases();
+        if biases.len() == values.len() {
+            parameters[biases].copy_from_slice(values);
+        }
+    }
+
     /// Whether some parameters are statistics: measured from batch to batch, not trained. Then the loss of all rows is not the sum
     /// of the losses of batches, and optimizers that need that, such as L-BFGS, must refuse the network.
     pub fn has_statistics(&self) -> bool {

@@ -250,7 +250,8 @@ impl Trainer {
     }
 
     /// Does at most so many iterations or epochs, and starts none after so many seconds, if they are given. Returns JSON: the
-    /// `lines` of the history, the reason to `finish` or null, and mean and standard deviation of the `targets`.
+    /// `lines` of the history, the reason to `finish` or null, and `baseline`: the `loss` of the best constant answer, and mean and
+    /// standard deviation of the `values` of the targets.
     #[pyo3(signature = (iterations, seconds = None, *, interruptible = false))]
     fn run(&self, py: Python<'_>, iterations: usize, seconds: Option<f64>, interruptible: bool) -> PyResult<String> {
         let seconds = seconds.unwrap_or(f64::INFINITY);
@@ -258,7 +259,7 @@ impl Trainer {
             self.with_worker(|worker| {
                 let lines: Vec<Progress> = worker.run(iterations, seconds)?;
                 let finish: Option<Finish> = worker.finish();
-                Ok(json!({"lines": lines, "finish": finish, "targets": worker.targets()}).to_string())
+                Ok(json!({"lines": lines, "finish": finish, "baseline": worker.baseline()}).to_string())
             })
         });
         self.told(done)

@@ -42,6 +42,11 @@ impl Layer for Dense {
     }
 
     /// Uniform numbers within sqrt(6 / inputs) (He et al. 2015), and 0 for `b`.
+    fn biases(&self, input: Shape) -> Range<usize> {
+        let weights = input.len() * self.size;
+        weights..weights + self.size
+    }
+
     fn initialize(&self, input: Shape, random: &mut Random, parameters: &mut [f32]) {
         let limit = (6.0 / input.len() as f64).sqrt();
         let (weights, bias) = parameters.split_at_mut(input.len() * self.size);

@@ -1,6 +1,7 @@
 //! Training: rows in memory, the steps of the solvers, and the state that a training continues from.
 
 mod augment;
+mod baseline;
 mod full_batch;
 mod local;
 mod method;
@@ -15,6 +16,7 @@ mod symmetric;
 mod tests;
 mod trainer;
 
+pub use baseline::Baseline;
 pub use reading::{Columns, Labels, Reader};
 pub use rows::{Dataset, Part, Target};
 pub use settings::{Settings, Solver};

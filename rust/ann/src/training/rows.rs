@@ -164,18 +164,20 @@ impl Part {
         self.order.iter().map(|row| f64::from(self.weights[*row as usize])).sum()
     }
 
-    /// Sums of the targets that are numbers and of their squares, each the mean over the outputs, times the weights of the rows.
-    pub fn target_sums(&self) -> [f64; 2] {
-        let Some(values) = &self.values else { return [0.0; 2] };
-        let mut sums = [0.0; 2];
-        for row in &self.order {
-            let weight = f64::from(self.weights[*row as usize]) / self.outputs as f64;
-            for value in values.row(*row as usize).iter().map(|value| f64::from(*value)) {
+    /// Adds up the weights of the rows of each class, or of each value its weighted sum and that of its squares.
+    pub fn sum_targets(&self, sums: &mut [f64]) {
+        for row in self.order.iter().map(|row| *row as usize) {
+            let weight = f64::from(self.weights[row]);
+            if let Some(class) = self.classes.get(row) {
+                sums[*class as usize] += weight;
+                continue;
+            }
+            let values = self.values.as_ref().unwrap_or(&self.x).row(row);
+            for (sums, value) in sums.chunks_exact_mut(2).zip(values.iter().map(|value| f64::from(*value))) {
                 sums[0] += weight * value;
                 sums[1] += weight * value * value;
             }
         }
-        sums
     }
 
     /// The rows in the order of [`Dataset::settle`].

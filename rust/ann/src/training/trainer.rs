@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use mmlrs_core::{Error, Result, ThreadBudget};
 
+use super::baseline::{Baseline, count_of};
 use super::full_batch::Whole;
 use super::local::Outer;
 use super::method::Method;
@@ -45,7 +46,7 @@ pub struct Trainer {
 }
 
 /// Sums over the rows of all workers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Totals {
     rows: f64,
     weight: f64,
@@ -53,8 +54,8 @@ struct Totals {
     held_out: f64,
     /// Number of steps of an epoch.
     steps: usize,
-    /// Mean and standard deviation of the targets that are numbers.
-    targets: [f64; 2],
+    /// The best constant answer.
+    baseline: Baseline,
 }
 
 impl Trainer {
@@ -81,10 +82,12 @@ impl Trainer {
         };
         data.settle();
         let (own_weight, held_out) = (data.train.weight(), data.held_out.weight());
-        let [values, squares] = data.train.target_sums();
-        let mut sums = [data.train.rows() as f64, own_weight, held_out, values, squares];
+        let mut sums = vec![data.train.rows() as f64, own_weight, held_out];
+        let about_rows = sums.len();
+        sums.resize(about_rows + count_of(network.loss(), network.output().len()), 0.0);
+        data.train.sum_targets(&mut sums[about_rows..]);
         workers.sum_f64(&mut sums)?;
-        let [rows, weight, held_out, values, squares] = sums;
+        let (rows, weight, held_out) = (sums[0], sums[1], sums[2]);
         if rows == 0.0 || weight <= 0.0 {
             return Err(Error::runtime(if rows == 0.0 && held_out > 0.0 {
                 "there are no rows to train on: all of them are held out"
@@ -97,9 +100,8 @@ impl Trainer {
         let takes_own_steps = settings.local_steps > 0 || settings.solver == Solver::SymSgd;
         let share = if takes_own_steps { workers.size() } else { 1 };
         let steps = (rows / (settings.batch_size.saturating_mul(share)) as f64).ceil().max(1.0) as usize;
-        let mean = values / weight;
-        let targets = [mean, (squares / weight - mean * mean).max(0.0).sqrt()];
-        let totals = Totals { rows, weight, own_weight, held_out, steps, targets };
+        let baseline = Baseline::of(network.loss(), &sums[about_rows..], weight);
+        let totals = Totals { rows, weight, own_weight, held_out, steps, baseline };
         let block =
             if settings.solver.is_full_batch() { settings.block_size } else { block_of(&data, &settings, steps) };
         let buffers = Sums::new(&network, block, threads, &settings.augmentation);
@@ -125,7 +127,12 @@ impl Trainer {
         match start {
             Start::State { reader, root } => trainer.resume(reader, root)?,
             Start::Parameters(parameters) => trainer.parameters = parameters,
-            Start::Seed => trainer.parameters = trainer.network.initial(trainer.settings.seed),
+            Start::Seed => {
+                let Self { network, totals, .. } = &trainer;
+                let mut parameters = network.initial(trainer.settings.seed);
+                network.set_answer(&totals.baseline.outputs(network.loss()), &mut parameters);
+                trainer.parameters = parameters;
+            }
         }
         if trainer.parameters.len() != count {
             let given = trainer.parameters.len();
@@ -204,9 +211,9 @@ impl Trainer {
         Ok(seconds.map(median))
     }
 
-    /// Mean and standard deviation of the targets of all workers; 0 for classes.
-    pub fn targets(&self) -> [f64; 2] {
-        self.totals.targets
+    /// The best constant answer, from the targets of all workers.
+    pub fn baseline(&self) -> &Baseline {
+        &self.totals.baseline
     }
 
     /// Why the training is over, if it is.
