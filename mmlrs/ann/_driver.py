@@ -208,12 +208,13 @@ def _warn_of_result(specification: Specification, outcome: Outcome, constant: fl
     if loss > _WORSE * constant and settings["solver"] != "l-bfgs":
         warn(
             f"{specification.title}: the training ended with the loss {loss:.6g}, but {answer} as the answer for all rows has "
-            f"{constant:.6g}. Use a smaller `stepSize`, or scale the {scaled} to about 1"
+            f"{constant:.6g}. Take more {specification.unit}s or smaller steps (`stepSize`), or scale the {scaled} to about 1"
         )
     elif outcome.finish == "converged" and loss >= _NO_BETTER * constant:
+        larger = "a larger `stepSize`, " if settings["solver"] == "gd" else ""
         warn(
             f"{specification.title}: the training converged to the loss {loss:.6g}, no better than {answer} as the answer for all rows. "
-            f"Scale the {scaled} to about 1, use a smaller `l2`, or add features that tell more about the rows"
+            f"Scale the {scaled} to about 1, use {larger}a smaller `l2`, or add features that tell more about the rows"
         )
 
 

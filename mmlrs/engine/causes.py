@@ -17,7 +17,9 @@ _RAISED = re.compile(
 )
 _TRACE = "Traceback (most recent call last):"
 #: Where a traceback begins; a value in a message may have the same words elsewhere.
-_START = re.compile(rf"^(?:.*PythonException: )?{re.escape(_TRACE)}$", re.MULTILINE)
+_START = re.compile(
+    rf"^(?:.*(?:PythonException|from the Python worker): )?{re.escape(_TRACE)}$", re.MULTILINE
+)
 #: The beginning of a JVM stack trace, or of what Spark adds to a message.
 _JVM = re.compile(r"^\s*(at [\w.$]+\(|JVM stacktrace:|SQLSTATE: |\.\.\. \d+ more|Driver stacktrace:)")
 

@@ -186,6 +186,7 @@ def classifier(**params: Any) -> MultilayerPerceptronClassifier:
     return MultilayerPerceptronClassifier(**{**settings, **params})
 
 
+@pytest.mark.filterwarnings("ignore:.*no better than the frequencies")
 def test_an_encoder_begins_a_classifier(trained):
     frozen = {"solver": "gd", "stepSize": 1e-30, "maxIter": 1}
     plain = classifier(**frozen).fit(DIGITS).weights

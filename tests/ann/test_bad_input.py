@@ -348,7 +348,7 @@ def test_a_network_that_is_worse_than_a_constant_answer_is_a_warning(what):
     for text in told:
         assert re.match(
             r"MultilayerPerceptronClassifier: the training ended with the loss \S+, but the frequencies of the classes as the answer "
-            r"for all rows has 0\.6\d+\. Use a smaller `stepSize`, or scale the features to about 1",
+            r"for all rows has 0\.6\d+\. Take more (epoch|iteration)s or smaller steps \(`stepSize`\), or scale the features to about 1",
             text,
         )
 

@@ -193,6 +193,7 @@ def test_a_training_that_diverges_says_so_and_has_the_last_good_weights(what, se
         assert is_same(model, network(activation="relu", **{**params, name: done}).fit(classes()))
 
 
+@pytest.mark.filterwarnings("ignore:.*ended with the loss")
 def test_the_loss_of_gradient_descent_is_finite_at_the_last_good_weights(monkeypatch):
     with pytest.warns(UserWarning, match="the loss is not a finite number"):
         model = network(activation="relu", **DIVERGING["gd"]).fit(classes())

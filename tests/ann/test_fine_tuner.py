@@ -221,6 +221,7 @@ def text_network(width: int | str, *, is_vector: bool) -> bytes:
     return networks.network(nodes, [ids], [output], weights).SerializeToString()
 
 
+@pytest.mark.filterwarnings("ignore:.*no better than the frequencies")
 @pytest.mark.parametrize("is_vector", [True, False])
 def test_texts_without_a_mask_are_read_one_by_one(is_vector: bool) -> None:
     stage, table = sample_stage(DeepTextClassifier)
@@ -475,7 +476,11 @@ def test_wrong_labels_are_one_error_each() -> None:
     where = "FineTuner: column `label`: "
     fails(DecodeError, where + "has only one class, 'a'", vectors(["a"]))
     fails(DecodeError, where + "has no value", vectors(pa.nulls(12, pa.string())), handleInvalid="skip")
-    fails(DecodeError, where + "row 3: is null or NaN", vectors(pa.array(["a", "b", "a", None] * 3)))
+    fails(
+        DecodeError,
+        where[:-2] + ", row 3 of the table: is null or NaN",
+        vectors(pa.array(["a", "b", "a", None] * 3)),
+    )
     fails(SchemaMismatchError, where + "has type list.*; a label is text", vectors([[1], [2]]))
     fails(SchemaMismatchError, where + "has type binary; a label is text", vectors([b"a", b"b"]))
     fails(

@@ -57,6 +57,7 @@ def test_a_search_over_layers_steps_and_activations_finds_what_separates_the_cla
     assert metrics[0] > 0.85 > min(trial["metric"] for trial in trials)
 
 
+@pytest.mark.filterwarnings("ignore:.*ended with the loss")
 def test_a_search_compares_regressors(spark):
     x = np.random.default_rng(6).uniform(size=(60, 2))
     table = pa.table({"x": list(x), "y": x[:, 0] - 2 * x[:, 1]})

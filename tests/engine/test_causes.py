@@ -42,8 +42,9 @@ def test_a_cause_has_all_lines_but_those_of_the_jvm():
         f"[USER_RAISED_EXCEPTION] {named(DecodeError, TOLD)} SQLSTATE: P0001",
         f"Job aborted: java.lang.RuntimeException: {named(DecodeError, TOLD)}{JVM}",
         f"Lost task: org.apache.spark.api.python.PythonException: {WORKER.partition('below.')[2].strip()}{JVM}",
+        f"Most recent failure: x.PythonException: [PYTHON_EXCEPTION] An exception was thrown from the Python worker: {WORKER.partition('below.')[2].strip()}{JVM}",
     ],
-    ids=["worker", "raise-error", "oldest-spark", "jvm"],
+    ids=["worker", "raise-error", "oldest-spark", "jvm", "barrier"],
 )
 @pytest.mark.parametrize("value", ["a: b", "Traceback (most recent call last):", "SQLSTATE: 1"])
 def test_an_error_of_mmlrs_is_found_in_that_of_spark(text, value):
