@@ -151,7 +151,7 @@ class DeepTextClassifier(
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -388,7 +388,7 @@ class DeepVisionClassifier(
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -617,7 +617,7 @@ class FineTuner(
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -1003,7 +1003,7 @@ class MultilayerPerceptronClassifier(
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -1348,7 +1348,7 @@ class MultilayerPerceptronRegressor(
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -1654,7 +1654,7 @@ class NeuralNetworkClassifier(
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -1969,7 +1969,7 @@ class NeuralNetworkRegressor(
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -2235,7 +2235,7 @@ class AutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams, HasTra
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.
@@ -2526,7 +2526,7 @@ class StackedAutoEncoder(Estimator["public.AutoEncoderModel"], HasEncoderParams,
         Name of a column of weights, numbers of at least 0. If not set, every row has the weight 1. Must not be empty.
     initialWeights : WeightsLike, optional
         The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If
-        not set, random weights.
+        not set, random weights; a network that predicts numbers begins with their mean.
     numWorkers : int, default 0
         Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same
         time. Must be between 0 and 256.

@@ -18,6 +18,7 @@ from pyspark.ml.classification import (
 from pyspark.ml.regression import DecisionTreeRegressor, GBTRegressor, LinearRegression
 from sklearn import datasets, metrics
 
+from mmlrs.ann import NeuralNetworkClassifier, layers
 from mmlrs.errors import ColumnNotFoundError, DecodeError, InvalidParamError, SchemaMismatchError
 from mmlrs.featurize import IndexToValue
 from mmlrs.stages import RenameColumn
@@ -274,6 +275,24 @@ def test_bad_tables_get_one_clear_error(people, spark):
     with pytest.raises(DecodeError, match=r"^TrainRegressor: column `y`: is null or NaN"):
         rows = spark.createDataFrame([(1.0, 2.0), (2.0, None), (3.0, 1.0)], "x double, y double")
         TrainRegressor(model=LinearRegression(), labelCol="y").fit(rows)
+
+
+def test_labels_that_are_not_in_the_param_are_one_error_or_left_out(spark):
+    from pyspark.ml.classification import LogisticRegression
+
+    rows = [(float(i), "rare" if i == 6 else "ab"[i % 2]) for i in range(20)]
+    data = spark.createDataFrame(rows, "x double, y string").coalesce(1)
+    trainer = TrainClassifier(model=LogisticRegression(maxIter=2), labelCol="y", labels=["b", "a"])
+    message = r'^TrainClassifier: column `y`, row 6 of the batch: has the value "rare", which is not in param `labels`; handleInvalid'
+    with pytest.raises(DecodeError, match=message):
+        trainer.fit(data)
+    model = trainer.copy({trainer.handleInvalid: "skip"}).fit(data)
+    assert model.getLabels() == ["b", "a"]
+    wrong = NeuralNetworkClassifier(network=layers.Sequential([layers.Dense(2)], input=9), numWorkers=1)
+    with pytest.raises(
+        DecodeError, match=r"^NeuralNetworkClassifier: the features, row 0 .*; the network reads 9"
+    ):
+        TrainClassifier(model=wrong, labelCol="y").fit(data.where("y != 'rare'"))
 
 
 def test_rows_without_a_label_can_be_left_out(people):

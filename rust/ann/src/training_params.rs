@@ -78,7 +78,7 @@ pub struct TrainingParams {
     #[param(non_empty, role = input, accepts(any))]
     pub weight_col: Option<String>,
     /// The weights to start from: a model of this class, the weights of one, or numbers in the order of Spark ML. If not set,
-    /// random weights.
+    /// random weights; a network that predicts numbers begins with their mean.
     #[param]
     pub initial_weights: Option<WeightsSource>,
     /// Number of Spark tasks that train together, each with its part of the rows. 0 uses as many as run at the same time.
