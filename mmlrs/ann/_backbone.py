@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from mmlrs._quantization.stage import fetched
-from mmlrs.engine.callers import Owner, errors_of, run_as
+from mmlrs.engine.callers import Owner, errors_of, reworded, run_as
 from mmlrs.engine.fields import is_text, is_vector_struct
-from mmlrs.errors import InvalidParamError, MmlrsError, ModelLoadError
+from mmlrs.errors import InvalidParamError, ModelLoadError
 from mmlrs.models import ModelHandle, model_info
 from mmlrs.vectors import as_lists
 
@@ -107,10 +107,8 @@ def read(stage: NativeTransformer, owner: Owner, dataset: Any) -> Any:
             for chunk in dataset[column].chunks
         ]
         with_lists = dataset.append_column(lists, pa.chunked_array(chunks, pa.list_(pa.float64())))
-        try:
+        with reworded((f"`{lists}`", f"`{column}`")):
             made = stage.copy({"inputCol": lists}).transform(with_lists)
-        except MmlrsError as error:
-            raise type(error)(str(error).replace(f"`{lists}`", f"`{column}`")) from error.__cause__
         return made.drop_columns([lists])
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +18,9 @@ from mmlrs.ann._labels import levels_in, size_in
 from mmlrs.ann._merge import Head, merged
 from mmlrs.ann._onnx import label_texts
 from mmlrs.compiled._onnx_graph import onnx_package
-from mmlrs.engine.causes import with_own_errors
+from mmlrs.engine.callers import reworded
 from mmlrs.engine.columns import Columns
-from mmlrs.errors import InvalidParamError, MmlrsError
+from mmlrs.errors import InvalidParamError
 
 if TYPE_CHECKING:
     from mmlrs.models import ModelHandle
@@ -108,24 +106,17 @@ class TunesHead(ClassifierMixin):
         rows = _selected(dataset, [column, label, *self._kept(columns)])
         rows, labels = classes_of(self, rows, label, numbers)
         rows = backbone.features(rows, column, features, self._value("handleInvalid"))
-        with self._own_columns(column, label):
+        words = (
+            (f"column `{features}`", f"the features of column `{column}`"),
+            (f"column `{numbers}`", f"column `{label}`"),
+        )
+        with reworded(*words):
             specification = self._started(
                 self._specification(self._description(rows, columns), columns, features)
             )
             read = json.loads(specification.columns) | {"label": numbers}
             outcome = run(replace(specification, columns=json.dumps(read)), rows)
         return self._tuned(backbone, labels, outcome)
-
-    @contextmanager
-    def _own_columns(self, column: str, label: str) -> Iterator[None]:
-        """Raise errors about the added columns as errors about the user's."""
-        features, numbers = (f"column `{name}`" for name in self._added)
-        try:
-            with with_own_errors():
-                yield
-        except MmlrsError as error:
-            text = str(error).replace(features, f"the features of column `{column}`")
-            raise type(error)(text.replace(numbers, f"column `{label}`")) from error.__cause__
 
     def _tuned(self, backbone: Backbone, labels: list[Any], outcome: Outcome) -> FineTunedModel:
         """Return the model of a trained head."""

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mmlrs.engine.causes import with_own_errors
 from mmlrs.errors import MmlrsError
 
 if TYPE_CHECKING:
     from mmlrs.base import NativeTransformer
 
-__all__ = ["Caller", "Owner", "errors_of", "run_as"]
+__all__ = ["Caller", "Owner", "errors_of", "reworded", "run_as"]
 
 #: The remedy in errors of kernels. It is that of a stage: a function returns a value for every row.
 _OF_STAGES = 'handleInvalid="skip" drops such rows'
@@ -70,6 +71,19 @@ class Owner:
         for theirs, own in self.words:
             text = text.replace(theirs, own)
         return f"{self.name}: {text}"
+
+
+@contextmanager
+def reworded(*words: tuple[str, str]) -> Iterator[None]:
+    """Raise errors in other words, such as those for columns that users do not know."""
+    try:
+        with with_own_errors():
+            yield
+    except MmlrsError as error:
+        text = str(error)
+        for theirs, own in words:
+            text = text.replace(theirs, own)
+        raise type(error)(text) from error.__cause__
 
 
 @contextmanager

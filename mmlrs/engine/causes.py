@@ -22,8 +22,6 @@ _START = re.compile(
 )
 #: The beginning of a JVM stack trace, or of what Spark adds to a message.
 _JVM = re.compile(r"^\s*(at [\w.$]+\(|JVM stacktrace:|SQLSTATE: |\.\.\. \d+ more|Driver stacktrace:)")
-
-
 #: What comes before the message of an error of mmlrs, in a traceback of Python or because `named` put it there.
 _OWN = re.compile(r"\bmmlrs\.errors\.([A-Z]\w*): (.*)")
 #: What Spark adds to the message of `raise_error`.

@@ -14,7 +14,7 @@ import pyarrow as pa
 from mmlrs._generated import train as _generated
 from mmlrs.base import Estimator, PythonModel
 from mmlrs.engine.bridge import added_by, through_spark, with_metadata
-from mmlrs.engine.causes import with_own_errors
+from mmlrs.engine.callers import reworded
 from mmlrs.engine.columns import Columns
 from mmlrs.engine.expr import plain
 from mmlrs.errors import DecodeError, InvalidParamError, MmlrsError, SchemaMismatchError
@@ -146,12 +146,8 @@ class Trainer(Estimator[Any]):
     def _fit_learner(self, prepared: Prepared, frame: DataFrame) -> Any:
         """Fit the learner on a prepared frame."""
         learner, features = self._sized_learner(prepared, frame), prepared.featurizer.getOutputCol()
-        try:
-            with with_own_errors():
-                return learner.fit(frame)
-        except MmlrsError as error:
-            text = str(error).replace(f"column `{features}`", "the features")
-            raise type(error)(text) from error.__cause__
+        with reworded((f"column `{features}`", "the features")):
+            return learner.fit(frame)
 
     @abstractmethod
     def _model(self, prepared: Prepared, fitted: Any) -> Any:
