@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs the Python tests in two parallel lanes. Spark Connect needs a separate process, because a pyspark process is either
-# classic or Connect. The training tests and those that start programs with their own sessions run in that lane too, so that both
-# lanes take about the same time. The output of the second lane is shown when both are done.
+# classic or Connect. The training tests, and those that start programs with their own sessions, run in that lane too, so that both
+# lanes take about the same time. It runs in the background, where the shell ignores SIGINT: tests of Ctrl-C belong to the first one.
+# The output of the second lane is shown when both are done.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-programs=(tests/packaging tests/engine/test_resilience.py tests/ann/test_faults.py)
+programs=(tests/packaging tests/examples tests/fuzz tests/engine/test_resilience.py)
 training=(tests/automl tests/train/test_learners.py tests/train/test_train.py)
 slowest=--durations=20
 log=$(mktemp)

@@ -8,6 +8,7 @@ import pytest
 
 import mmlrs
 from mmlrs.ann import DeepTextClassifier, DeepVisionClassifier, FineTuner, MultilayerPerceptronClassifier
+from mmlrs.errors import DecodeError
 from mmlrs.testing import sample_stage
 
 pytestmark = pytest.mark.spark
@@ -56,6 +57,6 @@ def test_a_head_is_trained_on_the_server_and_errors_of_rows_name_the_tuner(spark
     np.testing.assert_allclose(trained.weights, stage.fit(table).weights, rtol=5e-3, atol=5e-4)
     nothing = spark.createDataFrame([(None, "a")], "text string, label string")
     with pytest.raises(
-        Exception, match=r"DecodeError: DeepTextClassifier: column `text`, row \d of the batch: is null"
+        DecodeError, match=r"^DeepTextClassifier: column `text`, row \d of the batch: is null"
     ):
         stage.fit(rows.select("text", "label").union(nothing))

@@ -59,6 +59,6 @@ pub struct MultilayerPerceptronRegressor {
 
 impl HasSample for MultilayerPerceptronRegressor {
     fn sample() -> Sample {
-        Sample::new(json!({"layers": [2, 3, 1], "maxIter": 3}), classes_batch())
+        Sample::new(json!({"layers": [2, 3, 1], "maxIter": 3, "l2": 0.1}), classes_batch())
     }
 }
