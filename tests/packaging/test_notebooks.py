@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -104,12 +105,20 @@ def test_the_table_of_packages_has_the_same_columns_with_and_without_dpkg():
     assert {row["kind"] for row in python} == {"library", "other"}
 
 
+def environment_of(path: Path) -> dict[str, str]:
+    """The environment of a notebook. Spark's long trainings are worth compiling, unlike the queries of the other tests."""
+    ours = {"JDK_JAVA_OPTIONS": "-XX:+UseSerialGC", "PYSPARK_SUBMIT_ARGS": "pyspark-shell"}
+    return {**os.environ, **(ours if path.stem == "05-camera-traps" else {})}
+
+
 @pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
 def test_a_notebook_runs_and_shows_what_the_committed_one_shows(path, tmp_path):
     command = [sys.executable, ROOT / "scripts" / "run_notebooks.py", path, "--output", tmp_path]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment_of(path), capture_output=True, text=True, timeout=500
+    )
     assert done.returncode == 0, done.stderr[-6000:]
     made, committed = read(tmp_path / path.name), read(path)
     assert [cell.source for cell in made.cells] == [cell.source for cell in committed.cells]
