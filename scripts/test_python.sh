@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 programs=(tests/packaging tests/examples tests/fuzz tests/engine/test_resilience.py)
-training=(tests/automl tests/train/test_learners.py tests/train/test_train.py)
+training=(tests/automl tests/train/test_learners.py tests/train/test_train.py tests/ann/test_{fine_tuner,tuning,workers}.py)
 slowest=--durations=20
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
