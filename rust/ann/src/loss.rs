@@ -262,8 +262,9 @@ fn squared(value: f32, target: f32) -> (f64, f32) {
     (0.5 * f64::from(off) * f64::from(off), off)
 }
 
+/// The Huber loss of a value, and its derivative.
 #[inline(always)]
-fn huber(value: f32, target: f32, delta: f32) -> (f64, f32) {
+pub fn huber(value: f32, target: f32, delta: f32) -> (f64, f32) {
     let off = value - target;
     let (size, limit) = (f64::from(off.abs()), f64::from(delta));
     let loss = if size <= limit { 0.5 * size * size } else { limit * (size - 0.5 * limit) };

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use crate::loss::Loss;
+use crate::loss::{Loss, huber};
 use crate::reduce::MAX_MESSAGE_BYTES;
 
 /// The best constant answer, from the targets of the training rows of all workers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Baseline {
-    /// Its mean loss; that of the mean for the Huber loss, which is at most as large. `None` for very many outputs.
+    /// Its mean loss; for the Huber loss, a bound of it: the loss of an error of one standard deviation. By Jensen's inequality the
+    /// mean as the answer has at most that, because the loss is concave in the square of the error. `None` for very many outputs.
     pub loss: Option<f64>,
     /// Mean and standard deviation of each value, if the targets are values.
     pub values: Vec<[f64; 2]>,
@@ -44,6 +45,7 @@ impl Baseline {
             .collect();
         let of_value = |[mean, deviation]: &[f64; 2]| match loss {
             Loss::SigmoidCrossEntropy {} => surprise(*mean) + surprise(1.0 - *mean),
+            Loss::Huber { delta } => huber(*deviation as f32, 0.0, *delta).0,
             _ => 0.5 * deviation * deviation,
         };
         Self { loss: Some(values.iter().map(of_value).sum()), values }
@@ -113,6 +115,14 @@ mod tests {
             let measured = loss_of(&loss, &best.outputs(&loss), Targets::Values(&values), &weights);
             assert!((measured - best.loss.unwrap_or(f64::NAN)).abs() < 1e-6, "{loss:?} {measured} {best:?}");
         }
+        // Errors beyond the delta: the bound, which errors of one size reach.
+        let loss = Loss::Huber { delta: 0.1 };
+        let best = Baseline::of(&loss, &sums, 4.0);
+        let measured = loss_of(&loss, &best.outputs(&loss), Targets::Values(&values), &weights);
+        assert!(best.loss.is_some_and(|bound| measured < bound), "{measured} {best:?}");
+        let best = Baseline::of(&loss, &[1.0, 1.0], 2.0);
+        let measured = loss_of(&loss, &best.outputs(&loss), Targets::Values(&[0.0, 1.0]), &[1.0, 1.0]);
+        assert!(best.loss.is_some_and(|bound| (measured - bound).abs() < 1e-6), "{measured} {best:?}");
         let best = Baseline::of(&Loss::SquaredError {}, &sums, 4.0);
         assert!((best.values[0][0] - 0.625).abs() < 1e-12);
         assert!((best.values[1][1] - 0.1875_f64.sqrt()).abs() < 1e-12);
