@@ -205,10 +205,11 @@ def _warn_of_result(specification: Specification, outcome: Outcome, constant: fl
     labels = json.loads(specification.columns)["labels"]
     answer = "the frequencies of the classes" if labels == "classes" else "the mean"
     scaled = "labels and features" if labels == "values" else "features"
+    at_most = "at most " if json.loads(specification.network)["loss"]["kind"] == "huber" else ""
     if loss > _WORSE * constant and settings["solver"] != "l-bfgs":
         warn(
             f"{specification.title}: the training ended with the loss {loss:.6g}, but {answer} as the answer for all rows has "
-            f"{constant:.6g}. Take more {specification.unit}s or smaller steps (`stepSize`), or scale the {scaled} to about 1"
+            f"{at_most}{constant:.6g}. Take more {specification.unit}s or smaller steps (`stepSize`), or scale the {scaled} to about 1"
         )
     elif outcome.finish == "converged" and loss >= _NO_BETTER * constant:
         larger = "a larger `stepSize`, " if settings["solver"] == "gd" else ""

@@ -353,6 +353,16 @@ def test_a_network_that_is_worse_than_a_constant_answer_is_a_warning(what):
         )
 
 
+def test_the_constant_answer_of_the_huber_loss_is_a_bound():
+    table = classes()
+    labels = pa.array(100 * np.array(table["features"].to_pylist())[:, 0])
+    learner = MultilayerPerceptronRegressor(layers=[3, 1], loss="huber", solver="adam", stepSize=1e4)
+    _, [told] = warned(learner, table.set_column(1, "label", labels))
+    [bound] = re.findall(r"the mean as the answer for all rows has at most (\S+)\. Take", told)
+    # The loss of an error of one standard deviation.
+    assert float(bound) == pytest.approx(np.std(labels.to_numpy()) - 0.5, rel=1e-5)
+
+
 def test_a_training_that_converges_to_a_constant_answer_is_a_warning():
     same = classes().set_column(0, "features", pa.array([[1.0, 1.0, 1.0]] * 120))
     _, [told] = warned(network(tol=1e-6), same)
